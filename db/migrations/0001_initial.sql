@@ -183,12 +183,15 @@ CREATE TABLE judgements (
   input_tokens INTEGER,
   output_tokens INTEGER,
   cost_usd REAL,
-  cache_key TEXT NOT NULL UNIQUE,      -- sha256 of judge, criterion, item and repeat
+  cache_key TEXT NOT NULL,             -- sha256 of judge, criterion, question, text and repeat
   CHECK ((answer_id IS NULL) <> (completion_id IS NULL)),
   CHECK ((score IS NULL) = (unscored_reason IS NOT NULL))
 ) STRICT;
-CREATE INDEX judgements_by_answer ON judgements (answer_id, criterion, judge);
-CREATE INDEX judgements_by_completion ON judgements (completion_id, criterion, judge);
+CREATE UNIQUE INDEX judgements_of_answers
+  ON judgements (answer_id, criterion, judge, repeat) WHERE answer_id IS NOT NULL;
+CREATE UNIQUE INDEX judgements_of_completions
+  ON judgements (completion_id, criterion, judge, repeat) WHERE completion_id IS NOT NULL;
+CREATE INDEX judgements_by_content ON judgements (cache_key);
 
 CREATE TABLE vettings (
   id INTEGER PRIMARY KEY,
