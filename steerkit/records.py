@@ -102,8 +102,8 @@ class Scenario:
 class Trait:
     """What is steered: a definition, scenarios, questions and labelled examples.
 
-    `positive_word` and `negative_word` name the two ends ("optimistic", "pessimistic").
-    `sha256` is over all of the trait's files.
+    `positive_word` and `negative_word` name the two ends ("optimistic", "pessimistic"), `noun` what
+    has them ("outlook"). `sha256` is over all of the trait's files.
     """
 
     name: str
@@ -112,6 +112,7 @@ class Trait:
     negative_word: str
     system_prompt: str
     sha256: str
+    noun: str = "tone"
     scenarios: tuple[Scenario, ...] = ()
     questions: tuple[Question, ...] = ()
     examples: tuple[TraitExample, ...] = ()

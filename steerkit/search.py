@@ -74,8 +74,17 @@ class Choice:
 class Policy(Protocol):
     """A search policy: deterministic, and a function of the history alone."""
 
-    name: str
-    threshold: float
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+
+    @property
+    def threshold(self) -> float:
+        """Least coherence of a feasible dose."""
+
+    @property
+    def steps(self) -> int:
+        """Evaluations it makes, apart from those that look below an edge."""
 
     def propose(self, history: Sequence[Evaluation]) -> Proposal | None:
         """The next dose, or None when the search is over."""

@@ -61,6 +61,7 @@ def load_trait(name: str) -> Trait:
         negative_word=front["negative_word"],
         system_prompt=front["system_prompt"],
         sha256=digest.hexdigest(),
+        noun=str(front.get("noun") or "tone"),
         scenarios=_scenarios(folder),
         questions=split_questions(_lines(folder / "questions.txt")),
         examples=read_examples(folder / "examples.jsonl"),

@@ -68,6 +68,13 @@ class StepShelf:
             values.pop(name)
         self._db.update("search_steps", step.id, values)
 
+    def question_scores(self, series_id: int) -> dict[int, float | None]:
+        """Trait score of each question's answer in a one-step series, by question id."""
+        found = self._db.rows(
+            "SELECT question_id, trait_score FROM v_scores WHERE series_id = ?", [series_id]
+        )
+        return {row["question_id"]: row["trait_score"] for row in found}
+
     def residual_norms(self, series_id: int) -> dict[int, float]:
         """Residual norm by layer, measured on this unsteered series; empty if it was not yet."""
         found = self._db.rows(
